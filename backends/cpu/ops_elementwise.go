@@ -111,13 +111,8 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	out := c.Wrote[0].Type.Shape
 	if len(out) == 0 {
-		switch {
-		case op == kernel.OpAdd:
-			return c.sumOfScalars(slices.Repeat([]float64{1}, len(c.Node.In))...)
-		case op == kernel.OpSub && len(c.Node.In) == 2:
-			return c.sumOfScalars(1, -1)
-		case op == kernel.OpMul && len(c.Node.In) == 2:
-			return c.scalars("product", kernel.Product{})
+		if done, err := c.binaryOfScalars(op); done {
+			return err
 		}
 	}
 	if len(c.Read) == 0 {
@@ -139,13 +134,7 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	// The operand of the output's own shape comes first: it is the one that is not
 	// stretched.
-	first := -1
-	for i, v := range c.Node.In {
-		if v.Param == nil && v.Type.Shape.Equal(out) {
-			first = i
-			break
-		}
-	}
+	first := slices.IndexFunc(c.Node.In, func(v *ir.Value) bool { return v.Param == nil && v.Type.Shape.Equal(out) })
 	if first < 0 {
 		return unsupported("broadcasting %v and %v, neither of which has the shape of the result", c.Node.In[0].Type.Shape, c.Node.In[1].Type.Shape)
 	}
@@ -197,6 +186,20 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 		}
 		return nil
 	})
+}
+
+// binaryOfScalars computes a binary op of numbers without axes; done is false for those that have no
+// kernel of their own.
+func (c *call) binaryOfScalars(op kernel.BinaryOp) (done bool, err error) {
+	switch {
+	case op == kernel.OpAdd:
+		return true, c.sumOfScalars(slices.Repeat([]float64{1}, len(c.Node.In))...)
+	case op == kernel.OpSub && len(c.Node.In) == 2:
+		return true, c.sumOfScalars(1, -1)
+	case op == kernel.OpMul && len(c.Node.In) == 2:
+		return true, c.scalars("product", kernel.Product{})
+	}
+	return false, nil
 }
 
 // operand is an operand of a binary op, behind that of the output's own shape.

@@ -77,30 +77,8 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		say(w, note)
 		info.BestEpoch, info.ValAcc, chosen = 0, &plain.Accuracy, "without fine-tuning"
 	}
-	set := p.set.Test
-	if set == nil {
-		set = p.val
-	}
-	if set != nil && c.Int("overfit") == 0 {
-		score, err := scoreOf(c, g, set, p.input, nil)
-		if err != nil {
-			return err
-		}
-		if err := drawConfusion(writeOwn, filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
-			return err
-		}
-		metrics := score.Confusion.Metrics()
-		if set == p.set.Test {
-			info.TestMacroF1, info.TestBalanced = &metrics.Macro.F1, &metrics.Balanced
-			info.TestAcc, info.TestImages = &score.Accuracy, score.Images
-			if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
-				info.TestLoss = &score.Loss
-			}
-			sayf(w, "test: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
-		} else {
-			info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
-			sayf(w, "validation: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
-		}
+	if err := p.scored(c, g, &info, chosen); err != nil {
+		return err
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 		return err
@@ -123,4 +101,36 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		text += fmt.Sprintf(", %.0f %% of their time", 100*waited/seconds)
 	}
 	return say(w, text)
+}
+
+// scored measures the network on the test images, or on those of the validation where there are none,
+// prints and draws the result, and adds it to the summary. chosen says which weights these are.
+func (p *prepared) scored(c *cli.Context, g *ir.Graph, info *runInfo, chosen string) error {
+	w, set := c.App.Writer, p.set.Test
+	if set == nil {
+		set = p.val
+	}
+	if set == nil || c.Int("overfit") != 0 {
+		return nil
+	}
+	score, err := scoreOf(c, g, set, p.input, nil)
+	if err != nil {
+		return err
+	}
+	if err := drawConfusion(writeOwn, filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
+		return err
+	}
+	metrics := score.Confusion.Metrics()
+	if set != p.set.Test {
+		info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
+		sayf(w, "validation: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
+		return nil
+	}
+	info.TestMacroF1, info.TestBalanced = &metrics.Macro.F1, &metrics.Balanced
+	info.TestAcc, info.TestImages = &score.Accuracy, score.Images
+	if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
+		info.TestLoss = &score.Loss
+	}
+	sayf(w, "test: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
+	return nil
 }

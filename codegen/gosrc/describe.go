@@ -365,148 +365,159 @@ func (d *description) docRest(g *ir.Graph) {
 
 // declared lists the declarations, imports and directives that a generated file must have.
 func (d *description) declared(file string) []string {
-	var l []string
-	add := func(what string, names ...string) {
-		for _, n := range names {
-			l = append(l, strings.TrimSpace(what+" "+n))
-		}
-	}
-	imports := func(paths ...string) {
-		for _, p := range paths {
-			add("import", strconv.Quote(p))
-		}
-	}
-	add("package", d.Package)
+	l := &declList{"package " + d.Package}
 	switch file {
 	case "ports":
-		imports("errors", "fmt", "os", "runtime", "slices", d.Runtime)
-		add("const", "Batch")
-		for _, p := range append(slices.Clone(d.Ports.In), d.Ports.Out...) {
-			add("const", p.Len)
-		}
-		if d.C > 0 {
-			add("const", "Channels", "Height", "Width")
-		}
-		add("var", "ErrLength", "ErrWeights")
-		add("type", "Model", "Session", "Inputs", "Outputs", "Output")
-		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Session.Infer", "Model.session", "Model.done", "Inputs.images", "Outputs.resize", "Outputs.List")
-		if d.Embed {
-			imports("embed")
-			add("var", "embedded")
-			add("", "//go:embed "+d.Weights)
-			add("func", "New")
-		}
-		if d.Picture != nil {
-			imports("image")
-			add("var", "ErrPicture", "input")
-			add("func", "Preprocess")
-		}
+		d.declaredPorts(l)
 	case "model":
-		imports("errors", "fmt", "os", "runtime", d.Runtime)
-		add("const", "ImageLen", "Batch")
-		if d.C > 0 {
-			add("const", "Channels", "Height", "Width")
-		}
-		add("var", "ErrLength", "ErrWeights")
-		add("type", "Model", "Session")
-		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Model.InferBatch", "Session.Infer", "Session.InferBatch", "Model.session", "Model.done")
-		if d.Embed {
-			imports("embed")
-			add("var", "embedded")
-			add("", "//go:embed "+d.Weights)
-			add("func", "New")
-		}
-		if d.Classes {
-			add("const", "Classes")
-			add("type", "Prediction")
-			add("func", "Labels", "Top", "Session.Classify", "Model.Classify")
-			if d.Labels != nil {
-				add("var", "labels")
-			}
-		} else {
-			add("const", "OutputLen")
-		}
-		if d.Picture != nil {
-			imports("image")
-			add("var", "ErrPicture", "input")
-			add("func", "Preprocess")
-			if d.Classes {
-				add("func", "Session.ClassifyImage", "Model.ClassifyImage")
-			}
-		}
+		d.declaredModel(l)
 	case "plan":
-		imports(d.Runtime)
-		add("var", "steps")
-		add("func", "Session.bind", "Session.infer", "Session.run")
+		l.imports(d.Runtime)
+		l.add("var", "steps")
+		l.add("func", "Session.bind", "Session.infer", "Session.run")
 		for _, s := range d.Infer.Sections {
-			add("func", "Session."+s.Func)
+			l.add("func", "Session."+s.Func)
 		}
 	case "weights":
-		imports("fmt", "slices", "strings", "sync", d.Runtime)
-		add("type", "weights", "packing")
-		add("var", "tensors", "packings")
-		add("func", "Model.pack", "weights.check", "weights.get", "weights.fail")
+		l.imports("fmt", "slices", "strings", "sync", d.Runtime)
+		l.add("type", "weights", "packing")
+		l.add("var", "tensors", "packings")
+		l.add("func", "Model.pack", "weights.check", "weights.get", "weights.fail")
 		if d.weights.Reads {
-			add("func", "weights.fold")
+			l.add("func", "weights.fold")
 		}
 		for _, f := range d.weights.Folds {
-			add("func", f.Func)
+			l.add("func", f.Func)
 		}
 	case "train":
-		imports("bytes", "errors", "fmt", "maps", "math", "os", "strconv", d.Runtime)
-		add("const", "TrainBatch", "Epochs", "Seed", "weight", "slot", "constant")
-		add("var", "ErrLabel", "ErrDiverged", "schedule", "origin", "orders", "params", "trainSteps")
-		add("type", "Trainer", "param", "paramKind")
-		add("func", "LoadTrainer", "newTrainer", "withTensors", "param.info", "param.by")
-		for _, m := range []string{"Step", "finite", "Correct", "Norm", "Steps", "Rate", "Done", "Next", "Save", "Model", "Checkpoint", "Resume", "put", "get", "weights", "read", "run", "bind"} {
-			add("func", "Trainer."+m)
-		}
-		if d.Embed {
-			add("func", "NewTrainer")
-		}
-		if d.Picture != nil {
-			add("func", "FromPixels")
-		}
-		if d.Trainer.Plateau {
-			add("func", "Trainer.Drop")
-		}
-		if d.Trainer.Packings != nil {
-			add("var", "trainConstants")
-		}
-		for i := range d.Trainer.Chunks() {
-			add("func", "Trainer.bind"+strconv.Itoa(i))
-		}
-		for _, s := range d.Trainer.Sections {
-			add("func", "Trainer."+s.Func)
-		}
+		d.declaredTrainer(l)
 	case "golden":
-		imports("math", "os", "testing", d.Runtime)
-		add("func", "TestGolden", "TestLengths", "TestAllocations", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel")
+		l.imports("math", "os", "testing", d.Runtime)
+		l.add("func", "TestGolden", "TestLengths", "TestAllocations", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel")
 		if d.Trainer != nil {
-			imports("bytes", "errors", "path/filepath")
-			add("func", "TestTrain", "TestTrainErrors", "TestTrainAllocations", "TestOrder", "BenchmarkStep", "testTrainer", "testStep")
+			l.imports("bytes", "errors", "path/filepath")
+			l.add("func", "TestTrain", "TestTrainErrors", "TestTrainAllocations", "TestOrder", "BenchmarkStep", "testTrainer", "testStep")
 		}
 	case "goldenports":
-		imports("math", "os", "testing", d.Runtime)
-		add("func", "TestGolden", "TestLengths", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel", "testInputs", "testNumbers")
+		l.imports("math", "os", "testing", d.Runtime)
+		l.add("func", "TestGolden", "TestLengths", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel", "testInputs", "testNumbers")
 		if d.Ports.Sizes == 0 {
-			add("func", "TestAllocations")
+			l.add("func", "TestAllocations")
 		}
 		if d.Ports.Whole() {
-			add("func", "Whole")
+			l.add("func", "Whole")
 		}
 	case "main":
-		l = []string{"package main"}
-		imports("errors", "flag", "fmt", "io", "os", "strings", "time", d.ImportPath)
+		*l = declList{"package main"}
+		l.imports("errors", "flag", "fmt", "io", "os", "strings", "time", d.ImportPath)
 		if d.Plan.Solo {
-			imports("runtime")
+			l.imports("runtime")
 		}
 		if !d.Embed {
-			imports("path/filepath")
+			l.imports("path/filepath")
 		}
-		add("func", "main", "run", "parse", "classify", "checkUse", "forServer")
+		l.add("func", "main", "run", "parse", "classify", "checkUse", "forServer")
 	}
-	return l
+	return *l
+}
+
+// declList lists what a file declares.
+type declList []string
+
+func (l *declList) add(what string, names ...string) {
+	for _, n := range names {
+		*l = append(*l, strings.TrimSpace(what+" "+n))
+	}
+}
+
+func (l *declList) imports(paths ...string) {
+	for _, p := range paths {
+		l.add("import", strconv.Quote(p))
+	}
+}
+
+// declaredCommon adds what the file of the model declares in every package.
+func (d *description) declaredCommon(l *declList) {
+	l.imports("errors", "fmt", "os", "runtime", d.Runtime)
+	l.add("const", "Batch")
+	if d.C > 0 {
+		l.add("const", "Channels", "Height", "Width")
+	}
+	l.add("var", "ErrLength", "ErrWeights")
+	l.add("type", "Model", "Session")
+	l.add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Session.Infer", "Model.session", "Model.done")
+	if d.Embed {
+		l.imports("embed")
+		l.add("var", "embedded")
+		l.add("", "//go:embed "+d.Weights)
+		l.add("func", "New")
+	}
+	if d.Picture != nil {
+		l.imports("image")
+		l.add("var", "ErrPicture", "input")
+		l.add("func", "Preprocess")
+	}
+}
+
+// declaredPorts adds what the file of a model with Inputs and Outputs declares.
+func (d *description) declaredPorts(l *declList) {
+	d.declaredCommon(l)
+	l.imports("slices")
+	for _, p := range append(slices.Clone(d.Ports.In), d.Ports.Out...) {
+		l.add("const", p.Len)
+	}
+	l.add("type", "Inputs", "Outputs", "Output")
+	l.add("func", "Inputs.images", "Outputs.resize", "Outputs.List")
+}
+
+// declaredModel adds what the file of a model with one input and one output declares.
+func (d *description) declaredModel(l *declList) {
+	d.declaredCommon(l)
+	l.add("const", "ImageLen")
+	l.add("func", "Model.InferBatch", "Session.InferBatch")
+	if !d.Classes {
+		l.add("const", "OutputLen")
+		return
+	}
+	l.add("const", "Classes")
+	l.add("type", "Prediction")
+	l.add("func", "Labels", "Top", "Session.Classify", "Model.Classify")
+	if d.Labels != nil {
+		l.add("var", "labels")
+	}
+	if d.Picture != nil {
+		l.add("func", "Session.ClassifyImage", "Model.ClassifyImage")
+	}
+}
+
+// declaredTrainer adds what the file of a trainer declares.
+func (d *description) declaredTrainer(l *declList) {
+	l.imports("bytes", "errors", "fmt", "maps", "math", "os", "strconv", d.Runtime)
+	l.add("const", "TrainBatch", "Epochs", "Seed", "weight", "slot", "constant")
+	l.add("var", "ErrLabel", "ErrDiverged", "schedule", "origin", "orders", "params", "trainSteps")
+	l.add("type", "Trainer", "param", "paramKind")
+	l.add("func", "LoadTrainer", "newTrainer", "withTensors", "param.info", "param.by")
+	for _, m := range []string{"Step", "finite", "Correct", "Norm", "Steps", "Rate", "Done", "Next", "Save", "Model", "Checkpoint", "Resume", "put", "get", "weights", "read", "run", "bind"} {
+		l.add("func", "Trainer."+m)
+	}
+	if d.Embed {
+		l.add("func", "NewTrainer")
+	}
+	if d.Picture != nil {
+		l.add("func", "FromPixels")
+	}
+	if d.Trainer.Plateau {
+		l.add("func", "Trainer.Drop")
+	}
+	if d.Trainer.Packings != nil {
+		l.add("var", "trainConstants")
+	}
+	for i := range d.Trainer.Chunks() {
+		l.add("func", "Trainer.bind"+strconv.Itoa(i))
+	}
+	for _, s := range d.Trainer.Sections {
+		l.add("func", "Trainer."+s.Func)
+	}
 }
 
 // CanFail reports whether a step may meet numbers for which it has no result.

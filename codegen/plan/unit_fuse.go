@@ -85,53 +85,36 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	if w := f.norm(n); w != nil {
 		return w
 	}
-	act := ops.ActNone
 	switch op := n.Op.(type) {
 	case ops.Conv:
-		act = op.Act
+		f.weighted(u, op.Act)
 	case ops.Dense:
-		act = op.Act
+		f.weighted(u, op.Act)
 	case ops.Flatten:
-		// A dense layer over maps is a convolution with a kernel of the maps' size. In training
-		// the weights lie in the order that their gradients need, or would need if they were
-		// not frozen.
-		if d := f.only(n.Out[0]); d != nil && !f.train && len(u.Read) == 1 && len(u.Read[0].Type.Shape) == 4 {
-			if _, ok := d.Op.(ops.Dense); ok && d.In[0] == n.Out[0] && len(d.In) > 1 && d.In[1].Param != nil {
-				w := f.unit(d)
-				w.Flat = n
-				w.Nodes = append([]*ir.Node{n}, w.Nodes...)
-				w.Read[0] = u.Read[0]
-				return w
-			}
+		if w := f.flat(u); w != nil {
+			return w
 		}
-		return u
 	case ops.Quantize:
 		if w := f.before(n); w != nil {
 			return w
 		}
-		return u
 	case ops.Transpose:
 		f.resize(u)
-		return u
 	case ops.MaxPool:
 		if d, masked := f.indices(n); d != nil {
 			u.Indices, u.IndexReLU, u.Wrote = true, masked != nil, append(u.Wrote, n.In[0])
 		}
-		return u
 	case ops.MaxPoolDx:
 		f.masked(u, n.In[1])
-		return u
 	case ops.ConvDx:
 		if f.maskedProduct(u); !u.Masked {
 			return f.maskedResidual(u)
 		}
-		return u
 	case ops.MatMul:
 		if m := f.only(n.Out[0]); f.train && m != nil && f.low.Mapped(n.Out[0]) {
 			u.Nodes, u.Wrote[0] = append(u.Nodes, m), m.Out[0]
 			f.maskedProduct(u)
 		}
-		return u
 	case ops.ReLUDx, ops.ClipDx:
 		if b := f.normGradient(n); b != nil {
 			w := f.unit(b)
@@ -141,36 +124,51 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		if _, ok := n.Op.(ops.ReLUDx); ok {
 			f.summed(u)
 		}
-		return u
 	case ops.BatchNormTrain:
 		return f.batchNorm(u)
 	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
-		u.Acts = []ops.Act{act}
+		u.Acts = []ops.Act{ops.ActNone}
 		f.shift(u)
 		f.act(u, 0)
 		f.quantize(u)
 		f.maskedSum(u)
-		return u
-	default:
-		return u
 	}
+	return u
+}
+
+// flat returns the unit of a dense layer that alone reads u, a flatten of maps; nil if there is
+// none. Such a layer is a convolution with a kernel of the maps' size. In training the weights lie
+// in the order that their gradients need, or would need if they were not frozen.
+func (f *fuser) flat(u *Unit) *Unit {
+	n := u.Node
+	d := f.only(n.Out[0])
+	if d == nil || f.train || len(u.Read) != 1 || len(u.Read[0].Type.Shape) != 4 {
+		return nil
+	}
+	if _, ok := d.Op.(ops.Dense); !ok || d.In[0] != n.Out[0] || len(d.In) < 2 || d.In[1].Param == nil {
+		return nil
+	}
+	w := f.unit(d)
+	w.Flat = n
+	w.Nodes = append([]*ir.Node{n}, w.Nodes...)
+	w.Read[0] = u.Read[0]
+	return w
+}
+
+// weighted fuses to a convolution or dense layer, which has an activation of its own or none, what
+// follows it. It fuses nothing where the weight is not a param but computed.
+func (f *fuser) weighted(u *Unit, act ops.Act) {
 	u.Acts, u.Ranges = []ops.Act{act}, []int{0}
-	if len(n.In) < 2 || n.In[1].Param == nil {
-		return u // the weight is not a param but computed: fuse nothing
+	if n := u.Node; len(n.In) < 2 || n.In[1].Param == nil || f.split(u) {
+		return
 	}
 	if act == ops.ActNone {
-		if f.split(u) {
-			return u
-		}
 		f.residual(u)
 		f.act(u, 0)
-	} else if f.split(u) {
-		return u
 	}
 	if f.pool(u); u.Pool == nil {
 		f.quantize(u)
 	}
-	return u
 }
 
 // quantize fuses a quantize that is the only reader of the result.
