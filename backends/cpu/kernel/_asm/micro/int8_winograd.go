@@ -290,15 +290,21 @@ func winoRound(k *vasm.Func, t, p vasm.Reg, y [][]vasm.V) {
 			}
 			k.IntsToFloats(x)
 		}
-		k.LoadInt(p, winoField(t, "scale"))
-		k.Load(c, vasm.At(p, 0))
-		k.Broadcast(low, winoField(t, "low"))
-		k.Broadcast(high, winoField(t, "high"))
-		for _, x := range y {
-			for h, v := range x {
-				k.MulV(v, v, c[h])
-			}
-			k.Clamp(x, low, high)
-		}
+		winoLimit(k, t, p, c, low, high, y)
 	})
+}
+
+// winoLimit multiplies results with the scale of their channels, and limits them. c, low and high are
+// registers for it.
+func winoLimit(k *vasm.Func, t, p vasm.Reg, c []vasm.V, low, high vasm.V, y [][]vasm.V) {
+	k.LoadInt(p, winoField(t, "scale"))
+	k.Load(c, vasm.At(p, 0))
+	k.Broadcast(low, winoField(t, "low"))
+	k.Broadcast(high, winoField(t, "high"))
+	for _, x := range y {
+		for h, v := range x {
+			k.MulV(v, v, c[h])
+		}
+		k.Clamp(x, low, high)
+	}
 }

@@ -257,15 +257,6 @@ func wino4Finish(k *vasm.Func, t, p vasm.Reg, y int, pixels [][]vasm.V) {
 			}
 			k.IntsToFloats(x)
 		}
-		k.LoadInt(p, winoField(t, "scale"))
-		k.Load(c, vasm.At(p, 0))
-		k.Broadcast(low, winoField(t, "low"))
-		k.Broadcast(high, winoField(t, "high"))
-		for _, x := range pixels {
-			for h, v := range x {
-				k.MulV(v, v, c[h])
-			}
-			k.Clamp(x, low, high)
-		}
+		winoLimit(k, t, p, c, low, high, pixels)
 	})
 }
