@@ -286,18 +286,7 @@ func (v *vecFile) sums() {
 	})
 	v.function("DotRow", "acc []float32, dy []float32, x []float32, mean []float32", "", func(k *vecFunc) {
 		p, q, n, mean := k.Slice("dy"), k.Slice("x"), k.Blocks("dy"), k.load(k.Slice("mean"), 0)
-		sum, dot := k.zeros(), k.zeros()
-		k.each(n, func() {
-			d, x := k.load(p, 0), k.load(q, 0)
-			k.Do(vasm.Add, sum, sum, d)
-			k.Do(vasm.Sub, x, x, mean)
-			k.Do(vasm.Mul, d, d, x)
-			k.Do(vasm.Add, dot, dot, d)
-			k.Skip(1, p, q)
-		})
-		acc := k.Slice("acc")
-		k.store(sum, acc, 0)
-		k.store(dot, acc, 1)
+		k.dots(p, q, n, k.zeros(), k.zeros(), mean, func(d, x vasm.Block) {})
 	})
 	// (x-coef0)*coef2 + (dy*coef1 + coef3); coef is four blocks.
 	v.function("BatchNormBackward", "dst []float32, dy []float32, x []float32, coef []float32", "", func(k *vecFunc) {
@@ -339,6 +328,23 @@ func (v *vecFile) sums() {
 	})
 }
 
+// dots adds dy to sum and dy*(x - mean) to dot, for n blocks of dy at p and of x at q, and stores both in
+// acc. mask changes a block of dy before.
+func (k *vecFunc) dots(p, q, n vasm.Reg, sum, dot vasm.Block, mean any, mask func(d, x vasm.Block)) {
+	k.each(n, func() {
+		d, x := k.load(p, 0), k.load(q, 0)
+		mask(d, x)
+		k.Do(vasm.Add, sum, sum, d)
+		k.Do(vasm.Sub, x, x, mean)
+		k.Do(vasm.Mul, d, d, x)
+		k.Do(vasm.Add, dot, dot, d)
+		k.Skip(1, p, q)
+	})
+	acc := k.Slice("acc")
+	k.store(sum, acc, 0)
+	k.store(dot, acc, 1)
+}
+
 // maskedNorm are DotRow and BatchNormBackward where dy counts only where x*coef4 + coef5 is above
 // coef6 and below coef7, or NaN. The coefficients stay in memory: AVX2 has no registers for eight
 // blocks.
@@ -360,18 +366,7 @@ func (v *vecFile) maskedNorm() {
 	v.function("MaskedDotRow", "acc []float32, dy []float32, x []float32, coef []float32", "", func(k *vecFunc) {
 		p, q, n, c := k.Slice("dy"), k.Slice("x"), k.Blocks("dy"), k.Slice("coef")
 		sum, dot, zero := k.zeros(), k.zeros(), k.ZeroBlock()
-		k.each(n, func() {
-			d, x := k.load(p, 0), k.load(q, 0)
-			masked(k, d, x, zero, c)
-			k.Do(vasm.Add, sum, sum, d)
-			k.Do(vasm.Sub, x, x, vasm.At(c, 0))
-			k.Do(vasm.Mul, d, d, x)
-			k.Do(vasm.Add, dot, dot, d)
-			k.Skip(1, p, q)
-		})
-		acc := k.Slice("acc")
-		k.store(sum, acc, 0)
-		k.store(dot, acc, 1)
+		k.dots(p, q, n, sum, dot, vasm.At(c, 0), func(d, x vasm.Block) { masked(k, d, x, zero, c) })
 	})
 	v.function("MaskedNormBackward", "dst []float32, dy []float32, x []float32, coef []float32", "", func(k *vecFunc) {
 		d, p, q, n, c := k.Slice("dst"), k.Slice("dy"), k.Slice("x"), k.Blocks("dst"), k.Slice("coef")
